@@ -17,7 +17,14 @@ from diaken_cli.actions.snapshots.host_vms import (
 )
 from diaken_cli.caller import account
 from diaken_cli.context import Context
-from diaken_cli.errors import Conflict, InvalidInput, Mistake, NotFound, OperationFailed
+from diaken_cli.errors import (
+    Conflict,
+    InvalidInput,
+    Mistake,
+    NotFound,
+    OperationFailed,
+    VSphereError,
+)
 from diaken_cli.events import Emit, HostFinished, SnapshotFinished
 from diaken_cli.outcome import Effect, StepEnd
 from diaken_cli.runs.active import ActiveRun
@@ -35,6 +42,8 @@ from diaken_cli.types import (
     SnapshotStatus,
     StepStatus,
 )
+
+_UNKNOWN = (Problem.VCENTER_FAILED, Problem.UNKNOWN_ANSWER)  # a host of which nothing is known now
 
 Confirm = Callable[[str], bool]
 """Asks a question: True where a person said yes, False where `--yes` did. Raises what ends the call
@@ -245,7 +254,7 @@ def _find(
 ) -> tuple[list[HostSnapshot], list[HostProblem]]:
     inventory = context.store.inventory.hosts(include_inactive=True)
     found = find_host_vms(hosts, connections, inventory=inventory, check=check)
-    chosen, missing = choose(found, snapshot)
+    chosen, missing = choose(found, snapshot, power=power)
     changes = (
         changes_since(changed_from, chosen, missing, snapshot, power=power) if changed_from else []
     )
@@ -264,10 +273,13 @@ def _find(
     return chosen, missing
 
 
-def choose(found: FoundVms, wanted: str) -> tuple[list[HostSnapshot], list[HostProblem]]:
+def choose(
+    found: FoundVms, wanted: str, *, power: bool = False
+) -> tuple[list[HostSnapshot], list[HostProblem]]:
     """The snapshot of each host that has it, by its id, or by its name; and who has none. Pure.
 
-    Raises InvalidInput where the name is not unique on a host.
+    With `power` a host is left out, too, whose VM may be on or off. Raises InvalidInput where the
+    name is not unique on a host.
     """
     chosen: list[HostSnapshot] = []
     missing = list(found.missing)
@@ -282,7 +294,7 @@ def choose(found: FoundVms, wanted: str) -> tuple[list[HostSnapshot], list[HostP
         elif len(snapshots) > 1:
             ids = ", ".join(snapshot.id for snapshot in snapshots)
             ambiguous.append(f"{name} has {len(snapshots)} with this name: {ids}")
-        elif host_vm.vm.power_state == "unknown":
+        elif power and host_vm.vm.power_state == "unknown":
             reason = f"vCenter does not tell whether VM {host_vm.vm.name} is powered on"
             missing.append(HostProblem(host_vm.host, Problem.UNKNOWN_ANSWER, reason))
         else:
@@ -312,7 +324,7 @@ def changes_since(
         f"{lacking.host.name}: {lacking.reason}"
         + (" now" if lacking.problem is Problem.NO_SNAPSHOT else "")
         for lacking in missing
-        if lacking.host.name in earlier_by_host and lacking.problem is not Problem.VCENTER_FAILED
+        if lacking.host.name in earlier_by_host and lacking.problem not in _UNKNOWN
     ]
     for item in after:
         name, earlier = item.host.name, earlier_by_host.get(item.host.name)
@@ -357,9 +369,21 @@ def _vm(item: HostSnapshot) -> tuple[str, str, str]:
 
 
 def none_found(found: FoundVms, wanted: str, missing: Sequence[HostProblem]) -> Exception:
-    """The error where no host has the snapshot: the vCenter's, if one could not be asked."""
+    """The error where no host has the snapshot: the vCenter's, if one could not be asked.
+
+    Where its answer for a VM can't be understood, nobody knows whether that has it.
+    """
     if found.error is not None:
         return found.error
+    odd = {
+        each.host.name: each.reason for each in missing if each.problem is Problem.UNKNOWN_ANSWER
+    }
+    if odd:
+        return VSphereError(
+            f"the snapshot {wanted!r} can't be used on {group_by_reason(odd)}",
+            hint="Check these VMs in vCenter.",
+            code="unexpected_answer",
+        )
     reasons = {
         lacking.host.name: None if lacking.problem is Problem.NO_SNAPSHOT else lacking.reason
         for lacking in sorted(missing, key=lambda each: each.problem is not Problem.NO_SNAPSHOT)

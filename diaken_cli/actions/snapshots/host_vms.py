@@ -213,6 +213,11 @@ def find_host_vms(
     return match_hosts(hosts, in_parallel(ask, names, check), inventory)
 
 
+def unreadable(vm: str, odd: str) -> str:
+    """Why the snapshots of a VM are not known: what was `odd` in the answer of its vCenter."""
+    return f"vCenter answers for {vm} with something unknown: snapshot ({odd})"
+
+
 def left_behind(host: HostRecord, connect: Connect) -> tuple[str, ...]:
     """What a person should know of the VM of a host that leaves the inventory, a sentence each.
 
@@ -260,8 +265,7 @@ def match_hosts(
         for host in own:
             vm = index.find(host)
             if isinstance(vm, VirtualMachine) and (odd := tree_of[vm.ref].odd):
-                reason = f"vCenter answers for {vm.name} with something unknown: snapshot ({odd})"
-                missing.append(HostProblem(host, Problem.UNKNOWN_ANSWER, reason))
+                missing.append(HostProblem(host, Problem.UNKNOWN_ANSWER, unreadable(vm.name, odd)))
             elif isinstance(vm, VirtualMachine):
                 found.append((answer, HostVm(host, vm, tree_of[vm.ref], answer.clock)))
             else:

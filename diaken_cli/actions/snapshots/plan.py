@@ -120,6 +120,7 @@ def kept_hosts(
     are now that the others are locked.
     """
     hosts = {host.id: host for host in inventory}
+    named = _names_by_vm(inventory)
     kept = {}
     for name, host_vm in host_vms.items():
         earlier, host = host_vm.host, hosts.get(host_vm.host.id)
@@ -127,7 +128,23 @@ def kept_hosts(
             kept[name] = f"host {name} is locked by run {held[earlier.id]}"
         elif host is None or not host.active or not _has_vm(host, host_vm):
             kept[name] = f"host {name} was changed in the meantime"
+        elif len(owners := _owners(host_vm, named)) > 1:
+            kept[name] = f"the VM belongs to several hosts: {', '.join(sorted(owners))}"
     return kept
+
+
+def _names_by_vm(inventory: Iterable[HostRecord]) -> dict[tuple[str | None, str], set[str]]:
+    """The names of hosts by vCenter and by how they find their VM: its UUID, else an address."""
+    named: dict[tuple[str | None, str], set[str]] = defaultdict(set)
+    for host in inventory:
+        named[host.vcenter, host.vm_uuid.casefold() if host.vm_uuid else host.ip].add(host.name)
+    return named
+
+
+def _owners(host_vm: HostVm, named: Mapping[tuple[str | None, str], set[str]]) -> set[str]:
+    vm = host_vm.vm
+    keys = (vm.instance_uuid.casefold(), *vm.addresses)
+    return {name for key in keys for name in named.get((host_vm.vcenter, key), ())}
 
 
 def _has_vm(host: HostRecord, host_vm: HostVm) -> bool:

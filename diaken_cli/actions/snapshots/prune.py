@@ -11,7 +11,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from diaken_cli.actions.snapshots.flow import SnapshotRun
-from diaken_cli.actions.snapshots.host_vms import Connections, FoundVms, HostSnapshot, HostVm
+from diaken_cli.actions.snapshots.host_vms import (
+    Connections,
+    FoundVms,
+    HostSnapshot,
+    HostVm,
+    unreadable,
+)
 from diaken_cli.actions.snapshots.plan import (
     as_kept,
     failures,
@@ -136,10 +142,20 @@ def _remove(
             except VSphereError as error:
                 pruning.fail_planned(locked, error.message)
                 return
-            pruning.decide(locked, rows_of(context, now, older_than, held={}))
+            known = []
+            for host_vm in locked:
+                current = now.get(host_vm.vm.ref)
+                if current is None:
+                    pruning.fail_planned([host_vm], "its VM is gone")
+                elif current.tree.odd is not None:
+                    reason = unreadable(current.tree.vm, current.tree.odd)
+                    pruning.fail_planned([host_vm], reason)
+                else:
+                    known.append(current)
+            pruning.decide(known, rows_of(context, known, older_than, held={}))
             remove_all(
                 session,
-                pruning.planned(now),
+                pruning.planned(known),
                 parallel=context.config.snapshots.parallel_removals,
                 done=pruning.note,
                 should_stop=run.stop.requested,
@@ -154,18 +170,18 @@ def _remove(
     return pruning.rows
 
 
-def read_again(session: Session, host_vms: Iterable[HostVm]) -> list[HostVm]:
-    """The same VMs with the snapshots that they have now; those that are gone are left out.
+def read_again(session: Session, host_vms: Iterable[HostVm]) -> dict[str, HostVm]:
+    """The same VMs by reference with the snapshots that they have now; gone ones are left out.
 
     Raises VSphereError.
     """
     earlier = {host_vm.vm.ref: host_vm for host_vm in host_vms}
     trees = snapshots.snapshot_trees(session, earlier)
     clock = session.now()
-    return [
-        replace(earlier[ref], tree=tree.with_sizes(earlier[ref].tree.sizes), clock=clock)
+    return {
+        ref: replace(earlier[ref], tree=tree.with_sizes(earlier[ref].tree.sizes), clock=clock)
         for ref, tree in trees.items()
-    ]
+    }
 
 
 class _Pruning(SnapshotRun):

@@ -15,7 +15,7 @@ from diaken_cli.actions.snapshots.flow import (
     confirm_and_execute,
     host_names,
 )
-from diaken_cli.actions.snapshots.host_vms import Connections, HostSnapshot
+from diaken_cli.actions.snapshots.host_vms import Connections, HostSnapshot, unreadable
 from diaken_cli.context import Context
 from diaken_cli.errors import DiakenError, LoginRefused, Unanswered, Unreachable
 from diaken_cli.events import Emit
@@ -228,6 +228,8 @@ def _error(removal: HostSnapshot, reason: str | None, tree: SnapshotTree | None)
     """Why a removal failed, by the tree of its VM, or None."""
     if tree is None:
         return reason
+    if tree.odd is not None:
+        return reason or f"removed, but {unreadable(tree.vm, tree.odd)}"
     if any(snapshot.id == removal.snapshot.id for snapshot in tree.snapshots):
         return reason or "vCenter reported success, but it still exists"
     if tree.consolidation_needed:

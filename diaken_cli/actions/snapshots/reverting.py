@@ -23,6 +23,7 @@ LATE_SECONDS = 5.0  # in which vCenter shows that it accepted a call whose answe
 FORGOTTEN_SECONDS = 60.0  # in which a VM shows what became of a task that vCenter has forgotten
 PACE = 1.0  # seconds from one look at such VMs to the next
 TRIES = 3  # of powering on by a call that may be lost, and of following tasks
+PASSING = ("task_in_progress", "power_state", "concurrent_access")  # codes: tried again later
 POWER_IT_ON = "and was on before: power it on in vCenter"
 MAY_GO_OFF = "its VM is on, and may still go off: look in vCenter"
 
@@ -149,7 +150,7 @@ class Reverts:
             until = time.monotonic() + LATE_SECONDS
             self._unclear.append(_Unclear(call, lost.message, until, lost=True))
         except DiakenError as error:
-            self._fail(call, error.message)
+            self._note_refused(call, error)
         else:
             self._follow(call, task)
 
@@ -186,7 +187,9 @@ class Reverts:
             return
         self._failures = 0
         for task, state in ended.items():
-            self._take(self._running.pop(task), state)
+            call = self._running.pop(task, None)  # None: it was given up, and went on all the same
+            if call is not None:
+                self._take(call, state)
 
     def _take(self, call: _Call, state: TaskState) -> None:
         if state.error is None:
@@ -195,7 +198,15 @@ class Reverts:
             until = time.monotonic() + FORGOTTEN_SECONDS
             self._unclear.append(_Unclear(call, state.error.message, until, lost=False))
         else:
-            self._fail(call, state.error.message)
+            self._note_refused(call, state.error)
+
+    def _note_refused(self, call: _Call, error: DiakenError) -> None:
+        """It failed; where something else may be working on the VM, it is powered on later."""
+        if not call.reverts and error.code in PASSING:
+            until = time.monotonic() + LATE_SECONDS
+            self._unclear.append(_Unclear(call, error.message, until, lost=False))
+        else:
+            self._fail(call, error.message)
 
     def _give_up_running(self, error: DiakenError) -> None:
         """Note that the running tasks can't be followed any more."""
@@ -203,6 +214,8 @@ class Reverts:
             self._fail(call, f"{error.message} (task {task} in vCenter)")
             self._may_go_off.add(call.host)
         self._running.clear()
+        self._new.clear()
+        self._failures = 0
 
     def _look_at_unclear(self) -> None:
         """Look at the VMs of which no task tells; go on with what they show."""
@@ -210,10 +223,11 @@ class Reverts:
         states = self._states([each.call for each in unclear])
         for each in unclear:
             call, state = each.call, states.get(each.call.vm)
-            if state is not None and call.is_done(state):
-                self._note_done(call)
-            elif each.lost and (task := self._task_of(call)) is not None:
+            # A revert powers the VM off first, so that it may look done long before it is.
+            if each.lost and (task := self._task_of(call)) is not None:
                 self._follow(call, task)
+            elif state is not None and call.is_done(state):
+                self._note_done(call)
             elif time.monotonic() < each.until:
                 self._unclear.append(each)
             elif not call.reverts and call.tries < TRIES:

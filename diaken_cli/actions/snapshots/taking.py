@@ -145,19 +145,20 @@ class Taking:
             unclear, self._unclear = self._unclear, []
             found = self._find([each.host_vm.vm.ref for each in unclear])
             for each in unclear:
-                ref = None if found is None else found.get(each.host_vm.vm.ref)
+                vm = each.host_vm.vm.ref
+                ref = None if found is None else found.get(vm)
                 if ref is not None:
                     self._done(each.host_vm, ref, None)
                 elif time.monotonic() < each.until and not self._should_stop():
                     self._unclear.append(each)
-                elif each.reason is not None or found is not None:
+                elif each.reason is not None or (found is not None and vm not in found):
                     self._done(each.host_vm, None, each.reason or NOT_THERE)
                 else:  # nobody says otherwise
                     self._done(each.host_vm, None, None)
             if self._unclear:
                 time.sleep(PACE)
 
-    def _find(self, vms: Sequence[str]) -> dict[str, str] | None:
+    def _find(self, vms: Sequence[str]) -> dict[str, str | None] | None:
         """The snapshots that were taken, by VM; None where vCenter does not tell."""
         seconds = time.monotonic() - self._began
         try:

@@ -97,14 +97,12 @@ def find_snapshots(
 
 
 def snapshot_trees(session: Session, vm_refs: Iterable[str]) -> dict[str, SnapshotTree]:
-    """Every snapshot of these VMs, by VM reference, in one query.
+    """Every snapshot of these VMs, by VM reference, in one query; a VM that is gone is left out.
 
-    A VM that is gone is left out, and one whose snapshots vCenter tells in an unknown way.
     `created_at` is vCenter's, in UTC: compare it with `session.now()`.
     """
     rows = read(session, vim.VirtualMachine, vm_refs, ("name", "config.instanceUuid", *_PATHS))
-    trees = {ref: _tree(values) for ref, values in rows.items()}
-    return {ref: tree for ref, tree in trees.items() if tree.odd is None}
+    return {ref: _tree(values) for ref, values in rows.items()}
 
 
 def snapshot_sizes(session: Session, trees: Mapping[str, SnapshotTree]) -> dict[str, int]:
@@ -132,11 +130,15 @@ def vm_states(session: Session, vm_refs: Iterable[str]) -> dict[str, VmState]:
 
 def find_created(
     session: Session, vm_refs: Iterable[str], name: str, description: str, *, within: float
-) -> dict[str, str]:
-    """The snapshot, by VM, that has this name and description and was taken in the last seconds."""
+) -> dict[str, str | None]:
+    """The snapshot, by VM, that has this name and description and was taken in the last seconds.
+
+    None where what vCenter answers for the VM can't be understood.
+    """
     since = session.now() - timedelta(seconds=within) - _CLOCKS
     rows = read(session, vim.VirtualMachine, vm_refs, ("snapshot",))
-    return {
+    odd = dict.fromkeys(ref for ref, row in rows.items() if "snapshot" in not_understood(row))
+    return odd | {
         ref: reference(node.snapshot)
         for ref, values in rows.items()
         if "snapshot" in values
