@@ -219,7 +219,8 @@ def parse_vcenter(
         for name, value in vars(typed).items()
         if not (mistakes and name in SECRETS.values())
     }
-    values, wrong = parse(given, VCENTER_OPTIONS, may_be_empty=("ca_file", "datacenter"))
+    removable = () if current is None else ("ca_file", "datacenter")
+    values, wrong = parse(given, VCENTER_OPTIONS, may_be_empty=removable)
     mistakes += wrong
     if current is None:
         mistakes += [

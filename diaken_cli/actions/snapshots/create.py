@@ -124,7 +124,9 @@ def automatic_name(playbook: str, moment: datetime) -> str:
 def name_mistakes(name: str) -> list[Mistake]:
     """What is wrong with a name for a snapshot that a person takes."""
     mistake = None
-    if not name.strip() or not name.isprintable():
+    if not name.strip():
+        mistake = "must not be empty"
+    elif not name.isprintable():
         mistake = "must be one line of printable text"
     elif name.startswith(AUTOMATIC_SNAPSHOT_PREFIX):
         mistake = f"must not begin with “{AUTOMATIC_SNAPSHOT_PREFIX}”: prune would remove it"

@@ -235,7 +235,7 @@ def confirm_and_execute(
                     check=flow.run.stop.check,
                 )
             for lacking in missing:
-                flow.fail(lacking.host, lacking.reason)
+                flow.note_missing(lacking)
             work(flow, chosen, connections)
 
         execute_action(context, action, request, show, find_and_work)

@@ -265,7 +265,10 @@ class Reverts:
             self._warned = True
             names = ", ".join(item.host.name for item in self._chosen if item.is_on)
             if names:
-                self._run.warn(f"stopping after powering them on again: {names}")
+                self._run.warn(
+                    f"stopping after powering them on again: {names}; stop again to leave them"
+                    " as they are"
+                )
         return self._run.stop.forced()
 
     def _stop_waiting(self) -> None:

@@ -84,7 +84,7 @@ def test_a_stop_between_the_revert_and_the_power_on_powers_it_on_all_the_same(
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
     assert power_state(session, vm.ref) == "on", err
-    assert f"warning: stopping after powering them on again: {HOST}\n" in err
+    assert f"warning: stopping after powering them on again: {HOST}; stop again to leave" in err
     run = json.loads(out)
     assert (process.returncode, run["status"], run["error"]["code"]) == (
         130,
