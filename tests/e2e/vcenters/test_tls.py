@@ -207,6 +207,7 @@ OVER = f"it has expired (on {NOW - 2 * DAY:%Y-%m-%d %H:%M:%S} UTC; {CLOCK}"
             "Check this machine's clock, and vCenter's: timedatectl",
         ),
     ],
+    ids=["other names", "other address, expired", "a wildcard", "expired", "not valid yet"],
 )
 def test_a_certificate_that_is_wrong_whoever_issued_it(
     cli: Cli,
