@@ -110,7 +110,8 @@ def session(vcenter: VCenterRecord) -> Session:
             password=secret.reveal(),
             ca_file=vcenter.ca_file,
             insecure=vcenter.insecure,
-        )
+        ),
+        datacenter=vcenter.datacenter,
     )
 
 

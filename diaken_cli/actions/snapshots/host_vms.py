@@ -16,6 +16,7 @@ from diaken_cli.services.vsphere import snapshots, vms
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.snapshots import SnapshotTree
 from diaken_cli.services.vsphere.vms import VirtualMachine
+from diaken_cli.services.vsphere.within import Limit, read_limit
 from diaken_cli.store.records import HostRecord
 from diaken_cli.text import MOST_NAMES, join_names
 from diaken_cli.types import Snapshot
@@ -103,13 +104,15 @@ class HostSnapshot:
 class VCenterVms:
     """All VMs of a vCenter that the account may see, or the error that it answered with.
 
-    `instance_uuid` is its identity, under whatever name it is stored.
+    `instance_uuid` is its identity, under whatever name it is stored; by their addresses only VMs
+    within `limit` are looked for.
     """
 
     vcenter: str
     clock: datetime | None = None
     vms: tuple[tuple[VirtualMachine, SnapshotTree], ...] = ()
     instance_uuid: str = ""
+    limit: Limit | None = None
     error: DiakenError | None = None
 
 
@@ -192,6 +195,7 @@ def find_host_vms(
     and with `sizes` the snapshots know what they take up. Raises what `check` raises.
     """
     names = sorted({host.vcenter for host in hosts if host.vcenter})
+    by_address = {host.vcenter for host in (*hosts, *inventory) if host.vm_uuid is None}
 
     def ask(vcenter: str) -> VCenterVms:
         try:
@@ -201,14 +205,15 @@ def find_host_vms(
                 if trees
                 else tuple((vm, SnapshotTree(vm.name)) for vm in vms.find_vms(session))
             )
+            limit = read_limit(session) if addresses and vcenter in by_address else None
             if sizes:
-                vms_and_trees = _with_sizes(
-                    session, vms_and_trees, [h for h in hosts if h.vcenter == vcenter]
-                )
+                index = _VmIndex([vm for vm, _ in vms_and_trees], limit)
+                own = [index.find(host) for host in hosts if host.vcenter == vcenter]
+                vms_and_trees = _with_sizes(session, vms_and_trees, own)
             clock = session.now()
         except DiakenError as error:
             return VCenterVms(vcenter, error=error)
-        return VCenterVms(vcenter, clock, vms_and_trees, session.about.instance_uuid)
+        return VCenterVms(vcenter, clock, vms_and_trees, session.about.instance_uuid, limit)
 
     return match_hosts(hosts, in_parallel(ask, names, check), inventory)
 
@@ -255,7 +260,7 @@ def match_hosts(
             reason = f"vCenter {answer.vcenter}: {answer.error.brief if answer.error else ''}"
             missing += [HostProblem(host, Problem.VCENTER_FAILED, reason) for host in own]
             continue
-        index = _VmIndex([vm for vm, _ in answer.vms])
+        index = _VmIndex([vm for vm, _ in answer.vms], answer.limit)
         tree_of = {vm.ref: tree for vm, tree in answer.vms}
         for host in inventory:
             if host.vcenter == answer.vcenter and isinstance(
@@ -289,12 +294,14 @@ def _identity(answer: VCenterVms, vm: VirtualMachine) -> tuple[str, str, str]:
 class _VmIndex:
     """The VMs of a vCenter, found for a thousand hosts without looking at all of them for each."""
 
-    def __init__(self, all_vms: Iterable[VirtualMachine]) -> None:
+    def __init__(self, all_vms: Iterable[VirtualMachine], limit: Limit | None) -> None:
+        self._where = "" if limit is None else f" in the datacenter {limit.datacenter}"
         self._by_uuid: dict[str, VirtualMachine] = {}
         self._by_address: dict[str, list[VirtualMachine]] = defaultdict(list)
         for vm in all_vms:
             self._by_uuid[vm.instance_uuid.casefold()] = vm
-            for address in () if vm.template else vm.addresses:
+            elsewhere = limit is not None and not limit.has(vm)
+            for address in () if vm.template or elsewhere else vm.addresses:
                 self._by_address[address].append(vm)
 
     def find(self, host: HostRecord) -> VirtualMachine | str:
@@ -315,20 +322,17 @@ class _VmIndex:
         if matches:
             names = ", ".join(vm.name for vm in matches)
             return f"several VMs report the address {host.ip}: {names}"
-        return f"VM not found: none reports the address {host.ip}"
+        return f"VM not found: none{self._where} reports the address {host.ip}"
 
 
 def _with_sizes(
     session: Session,
     vms_and_trees: Sequence[tuple[VirtualMachine, SnapshotTree]],
-    hosts: Iterable[HostRecord],
+    own: Iterable[VirtualMachine | str],
 ) -> tuple[tuple[VirtualMachine, SnapshotTree], ...]:
-    index, tree_of = (
-        _VmIndex([vm for vm, _ in vms_and_trees]),
-        {vm.ref: tree for vm, tree in vms_and_trees},
-    )
-    own = [vm.ref for host in hosts if isinstance(vm := index.find(host), VirtualMachine)]
-    with_snapshots = {ref: tree_of[ref] for ref in own if tree_of[ref].snapshots}
+    tree_of = {vm.ref: tree for vm, tree in vms_and_trees}
+    refs = [vm.ref for vm in own if isinstance(vm, VirtualMachine)]
+    with_snapshots = {ref: tree_of[ref] for ref in refs if tree_of[ref].snapshots}
     size_of = snapshots.snapshot_sizes(session, with_snapshots)
     return tuple((vm, tree.with_sizes(size_of)) for vm, tree in vms_and_trees)
 

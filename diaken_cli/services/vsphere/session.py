@@ -37,8 +37,11 @@ class Session:
     filters) is gone after one.
     """
 
-    def __init__(self, endpoint: Endpoint, transport: Transport, content: Any) -> None:
+    def __init__(
+        self, endpoint: Endpoint, transport: Transport, content: Any, datacenter: str | None = None
+    ) -> None:
         self.endpoint = endpoint
+        self.datacenter = datacenter
         self.transport = transport
         self.content = content
         self.logins = 0
@@ -99,8 +102,15 @@ class Session:
         return moment.astimezone(UTC)
 
 
-def connect(endpoint: Endpoint, *, connect_timeout: float = bounds.VCENTER_CONNECT) -> Session:
+def connect(
+    endpoint: Endpoint,
+    *,
+    datacenter: str | None = None,
+    connect_timeout: float = bounds.VCENTER_CONNECT,
+) -> Session:
     """Connect and log in; `connect_timeout` is in seconds, for the name, TCP and TLS together.
+
+    `datacenter` is the one that is stored for the vCenter, if any: see `within`.
 
     Raises Unreachable, CertificateRefused, LoginRefused, VSphereError, and ConfigurationError when
     the CA file can't be read.
@@ -111,7 +121,7 @@ def connect(endpoint: Endpoint, *, connect_timeout: float = bounds.VCENTER_CONNE
         content = _service_content(endpoint, transport)
         if not negotiated:
             transport.use_release(str(content.about.apiVersion))
-        session = Session(endpoint, transport, content)
+        session = Session(endpoint, transport, content, datacenter)
         session.log_in()
         transport.stay_logged_in(session.log_in, content.propertyCollector)
     except BaseException:

@@ -18,6 +18,8 @@ from diaken_cli.services.vsphere.placement import resolve_placement
 from diaken_cli.services.vsphere.properties import read_one
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.templates import Placement, start_clone
+from diaken_cli.services.vsphere.vms import find_vms
+from diaken_cli.services.vsphere.within import read_limit
 from diaken_cli.store.records import VCenterRecord
 from diaken_cli.types import SecretKind
 from tests.integration.vsphere.simulator import (
@@ -221,3 +223,20 @@ def test_the_questions_offer_what_is_in_the_stored_one(vcenter: Simulator, tmp_p
     assert "/F0/DC0/vm/debian12" in everywhere.templates
     with pytest.raises(VSphereError, match="vCenter main has several datacenters 'DC0'"):
         offers(replace(record, datacenter="DC0"), LAB)
+
+
+def test_a_limit_has_the_vms_of_the_stored_datacenter(vcenter: Simulator) -> None:
+    with vcenter.connect() as session:
+        assert read_limit(session) is None
+        vms = find_vms(session)
+        for stored, expected in (
+            ("/DC0", {"web01", "web02", "debian12", "debian12-big"}),
+            (LAB, set()),
+            ("DC0", set()),  # one of several
+            ("/gone", set()),
+        ):
+            session.datacenter = stored
+            limit = read_limit(session)
+            assert limit is not None
+            assert {vm.name for vm in vms if limit.has(vm)} >= expected
+            assert "web01" not in {vm.name for vm in vms if limit.has(vm)} - expected

@@ -21,6 +21,7 @@ from diaken_cli.actions.snapshots.revert import question, refuse_other_addresses
 from diaken_cli.errors import Conflict, InvalidInput, Unreachable
 from diaken_cli.retention import KeptReason, Policy
 from diaken_cli.services.vsphere.snapshots import SnapshotTree
+from diaken_cli.services.vsphere.within import Limit
 from diaken_cli.types import SnapshotAction, StepStatus
 from tests.unit.snapshots.machines import NOW, host, machine, virtual_machine
 
@@ -198,3 +199,25 @@ def test_prune_leaves_alone_what_is_held_or_was_changed_once_the_others_are_lock
     rows = [as_kept(row, kept) for row in plan(machines.values(), Policy(timedelta(hours=1)), {})]
     assert [row.host for row in rows if row.action is SnapshotAction.REMOVE] == ["web2", "web6"]
     assert {row.kept for row in rows if row.host in kept} == {KeptReason.EXCLUDED}
+
+
+def test_by_its_address_a_vm_is_looked_for_in_the_stored_datacenter_alone() -> None:
+    here, there = (
+        virtual_machine(1, folder="group-v1"),
+        virtual_machine(9, folder="group-v9", addresses=("10.0.0.1", "10.0.0.2")),
+    )
+    hosts = [host(1), host(2), host(3, vm_uuid="uuid-9")]
+    vms = tuple((vm, SnapshotTree(vm.name)) for vm in (here, there))
+    limit = Limit("/F0/DC0", frozenset({"group-v1"}))
+    found = match_hosts(hosts, [VCenterVms("main", NOW, vms, "v", limit)])
+    assert {each.host.name: each.vm.name for each in found.host_vms} == {
+        "web1": "web1",
+        "web3": "web9",
+    }
+    assert [each.reason for each in found.missing] == [
+        "VM not found: none in the datacenter /F0/DC0 reports the address 10.0.0.2"
+    ]
+    everywhere = match_hosts(hosts[:1], [VCenterVms("main", NOW, vms, "v")])
+    assert [each.reason for each in everywhere.missing] == [
+        "several VMs report the address 10.0.0.1: web1, web9"
+    ]
