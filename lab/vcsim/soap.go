@@ -60,8 +60,8 @@ func newFault(name string, object types.ManagedObjectReference) (types.BaseMetho
 	return fault, nil
 }
 
-// fillReferences sets the required references of a structure: clients refuse an empty one, and a
-// task that is none.
+// fillReferences sets the required references of a structure, and the states of a VM: clients refuse
+// an empty one, and a task that is none.
 func fillReferences(structure reflect.Value, object types.ManagedObjectReference) {
 	for i := 0; i < structure.NumField(); i++ {
 		field := structure.Field(i)
@@ -70,6 +70,8 @@ func fillReferences(structure reflect.Value, object types.ManagedObjectReference
 			field.Set(reflect.ValueOf(types.ManagedObjectReference{Type: "Task", Value: "task-1"}))
 		case field.Type() == reflect.TypeOf(object):
 			field.Set(reflect.ValueOf(object))
+		case field.Type() == reflect.TypeOf(types.VirtualMachinePowerState("")):
+			field.Set(reflect.ValueOf(types.VirtualMachinePowerStatePoweredOff))
 		case field.Kind() == reflect.Struct && structure.Type().Field(i).Anonymous:
 			fillReferences(field, object)
 		}

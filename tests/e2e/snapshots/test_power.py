@@ -207,6 +207,15 @@ def test_a_power_on_that_fails_is_said_with_what_is_off(
         until(lambda: power_state(session, vm.ref) == "on", "it is on again")
 
 
+@pytest.mark.parametrize("fault", ["TaskInProgress", "InvalidPowerState"])
+def test_a_power_on_that_is_refused_while_something_works_on_the_vm_is_given_again(
+    cli: Snapshotting, simulator: Simulator, session: Session, vm: VirtualMachine, fault: str
+) -> None:
+    simulator.order("taskfault", method="PowerOnVM_Task", fault=fault)
+    assert cli.json(*REVERT)["status"] == "success"
+    assert power_state(session, vm.ref) == "on"
+
+
 def test_a_vm_is_powered_on_without_waiting_for_the_reverts_of_the_others(
     cli: Snapshotting, simulator: Simulator, session: Session
 ) -> None:
