@@ -22,6 +22,7 @@ RESERVED_NAMES = ("all", "ungrouped", "localhost")  # these mean something else 
 LONGEST_NAME = 253
 
 # Patterns that `re` compiles when they are used: most calls need none of them.
+_BROADCAST = 2**32 - 1
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 _HOST_LABEL = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}"
 _GROUP_NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
@@ -246,7 +247,7 @@ def _check_is_a_machine(address: IPv4Address) -> None:
         "in 0.0.0.0/8": int(address) >> 24 == 0,
         "a loopback address": address.is_loopback,
         "a multicast address": address.is_multicast,
-        "the broadcast address": address == IPv4Address("255.255.255.255"),
+        "the broadcast address": int(address) == _BROADCAST,
     }
     for kind, applies in kinds.items():
         if applies:
