@@ -186,5 +186,5 @@ def test_of_the_host_whose_snapshots_are_odd_it_is_said_so(vcenter: OddVcenter) 
         removed = vcenter.run(("snapshots", "remove", "first", "--host", "web01", "--yes"))
     said = "vCenter answers for web01 with something unknown: snapshot"
     assert (listed.status, said in listed.out) == (3, True), listed
-    assert (removed.status, said in removed.err) == (11, True), removed
+    assert (removed.status, said in removed.err) == (13, True), removed
     assert vcenter.run(("snapshots", "remove", "first", "--host", "web01", "--yes")).status == 0
