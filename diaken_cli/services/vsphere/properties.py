@@ -1,11 +1,10 @@
-"""The PropertyCollector: many objects' properties in one call, and their changes as they come.
+"""The PropertyCollector: many objects' properties in one call; see also `changes`.
 
 https://developer.broadcom.com/xapis/vsphere-web-services-api/latest/vmodl.query.PropertyCollector.html
 """
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -34,15 +33,6 @@ PAGES = (500, 50, 5)
 
 The smaller ones are for objects of which as many would be larger than an answer may be.
 """
-
-_RESTARTS = 3
-"""How often watching begins anew before any change has come: a session may end once, not each."""
-
-WAIT_SECONDS = 1
-"""How long vCenter holds a call that waits for changes; stop flags are looked at in between."""
-
-LEAST_SECONDS = 0.05
-"""Between two calls without changes."""
 
 _query = vmodl.query.PropertyCollector
 
@@ -145,7 +135,7 @@ def _collect(
         through = _query.TraversalSpec(type=type(view), path="view", skip=False)
         spec = _query.FilterSpec(
             objectSet=[_query.ObjectSpec(obj=view, skip=True, selectSet=[through])],
-            propSet=[_property_spec(session, kind, paths) for kind, paths in kinds.items()],
+            propSet=[property_spec(session, kind, paths) for kind, paths in kinds.items()],
         )
         for entry in _pages(session, spec, page, most):
             if isinstance(entry.managed, tuple(kinds)):  # else it was told of, and left out
@@ -155,7 +145,7 @@ def _collect(
             view.DestroyView()
 
 
-def _property_spec(session: Session, kind: Any, paths: Sequence[str]) -> Any:
+def property_spec(session: Session, kind: Any, paths: Sequence[str]) -> Any:
     """What to read of a kind, as far as the version of the API that is used has it."""
     version = session.transport.version
     known = [path for path in paths if _is_in(version, kind, path)]
@@ -200,7 +190,7 @@ def _read(
         return []
     spec = _query.FilterSpec(
         objectSet=[_query.ObjectSpec(obj=managed) for managed in objects],
-        propSet=[_property_spec(session, kind, paths)],
+        propSet=[property_spec(session, kind, paths)],
         reportMissingObjectsInResults=True,
     )
     most = bounds.VCENTER_QUERY_MEMORY
@@ -258,13 +248,13 @@ def _readable(
         ref = bounded_line(reference(content.obj))
         session.transport.report_odd(f"{ref}: {why}")
         return _ObjectProperties(ref, {}, dict.fromkeys(chain(*kinds.values()), why))
-    properties = _checked_properties(session, content.obj, content.propSet)
+    properties = checked_properties(session, content.obj, content.propSet)
     for path in [path for path, value in properties.items() if value is None]:
         del properties[path]
     return properties
 
 
-def _checked_properties(
+def checked_properties(
     session: Session, managed: Any, property_set: Iterable[Any]
 ) -> _ObjectProperties:
     """Properties by their paths, without those that are of another type than they are to be."""
@@ -325,76 +315,3 @@ def _declared(kind: Any, path: str) -> Any:
         except AttributeError:
             return None
     return kind
-
-
-def watch(
-    session: Session, kind: Any, references: Sequence[str], paths: Sequence[str]
-) -> Generator[dict[str, Properties], None, None]:
-    """The objects' properties first, then what changed, by reference; {} when a second was quiet.
-
-    It goes on for ever: close it to end. Raises VSphereError (`gone`) when an object goes away.
-    """
-    restarts = 0
-    while True:
-        logins = session.logins
-        followed = False
-        try:
-            with _filter(session, kind, references, paths) as collector:
-                for changes in updates(session, collector):
-                    followed = True
-                    restarts = 0
-                    yield changes
-        except VSphereError as fault:
-            # A filter goes with its session, at once or with the next login; a new one tells all
-            # anew, or that the object itself is gone.
-            restarts += 1
-            if restarts > _RESTARTS or (
-                session.logins == logins and not (followed and fault.code == "gone")
-            ):
-                raise
-
-
-@contextmanager
-def _filter(
-    session: Session, kind: Any, references: Sequence[str], paths: Sequence[str]
-) -> Iterator[Any]:
-    collector = session.content.propertyCollector.CreatePropertyCollector()
-    try:
-        add_filter(session, collector, kind, references, paths)
-        yield collector
-    finally:
-        with session.cleaning_up():
-            collector.DestroyPropertyCollector()
-
-
-def add_filter(
-    session: Session, collector: Any, kind: Any, references: Iterable[str], paths: Sequence[str]
-) -> None:
-    """Have a collector report changes of these objects, too."""
-    spec = _query.FilterSpec(
-        objectSet=[_query.ObjectSpec(obj=session.managed(kind, ref)) for ref in references],
-        propSet=[_property_spec(session, kind, paths)],
-    )
-    # A changed part of a list would come under a path of its own: guest.net[4000].ipAddress.
-    collector.CreateFilter(spec, partialUpdates=False)
-
-
-def updates(session: Session, collector: Any) -> Iterator[dict[str, Properties]]:
-    """The changes that a collector reports, as `watch` gives them. Raises VSphereError (`gone`)."""
-    version = ""
-    options = _query.WaitOptions(maxWaitSeconds=WAIT_SECONDS)
-    while True:
-        started = time.monotonic()
-        update = collector.WaitForUpdatesEx(version, options)
-        changes: dict[str, Properties] = {}
-        if update is not None:
-            version = update.version
-            for entry in (entry for part in update.filterSet for entry in part.objectSet):
-                if entry.kind == "leave":
-                    gone = bounded_line(reference(entry.obj))
-                    raise VSphereError(f"{gone} no longer exists", code="gone")
-                changed = changes.setdefault(reference(entry.obj), {})
-                changed.update(_checked_properties(session, entry.obj, entry.changeSet))
-        if not changes:  # one that does not wait by itself is not asked without a pause
-            time.sleep(max(0.0, LEAST_SECONDS - (time.monotonic() - started)))
-        yield changes

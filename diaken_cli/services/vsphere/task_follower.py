@@ -3,19 +3,17 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pyVmomi import vim
 
 from diaken_cli.errors import DiakenError, VSphereError
-from diaken_cli.services.vsphere.properties import (
-    LEAST_SECONDS,
-    Properties,
-    add_filter,
-    updates,
-)
+from diaken_cli.services.vsphere.changes import LEAST_SECONDS, add_filter, updates
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.services.vsphere.tasks import ENDED, QUIET_SECONDS, TaskState, read_states
+
+if TYPE_CHECKING:
+    from diaken_cli.services.vsphere.properties import Properties
 
 _MOST_FOLLOWED = 50
 """Tasks of one collector, with those that have ended: all of them are in its first answer."""

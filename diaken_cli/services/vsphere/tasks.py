@@ -11,13 +11,13 @@ from pyVmomi.VmomiSupport import ManagedObject
 
 from diaken_cli.errors import DiakenError, TimedOut, VSphereError
 from diaken_cli.services.vsphere import faults
+from diaken_cli.services.vsphere.changes import watch
 from diaken_cli.services.vsphere.names import bounded_line, unescape
 from diaken_cli.services.vsphere.properties import (
     Properties,
     not_understood,
     read,
     reference,
-    watch,
 )
 from diaken_cli.services.vsphere.session import Session
 

@@ -15,6 +15,7 @@ from typing import Any
 from pyVmomi import vim
 
 from diaken_cli.errors import VSphereError
+from diaken_cli.services.vsphere.changes import watch
 from diaken_cli.services.vsphere.names import bounded_line, unescape
 from diaken_cli.services.vsphere.properties import (
     InventoryObject,
@@ -24,7 +25,6 @@ from diaken_cli.services.vsphere.properties import (
     read,
     read_one,
     reference,
-    watch,
 )
 from diaken_cli.services.vsphere.session import Session
 from diaken_cli.types import Identity

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from diaken_cli.errors import DiakenError
-from diaken_cli.services.vsphere import properties, transport
+from diaken_cli.services.vsphere import changes, transport
 from diaken_cli.services.vsphere.session import connect
 from tests.integration.vsphere.records import (
     CONNECTING,
@@ -355,7 +355,7 @@ def main(first: int, count: int) -> None:
     slowest = (0.0, -1)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(transport, "PAUSES", (0.0, 0.0, 0.0))
-        patched.setattr(properties, "LEAST_SECONDS", 0.001)
+        patched.setattr(changes, "LEAST_SECONDS", 0.001)
         for seed in range(first, first + count):
             started = time.perf_counter()
             try:

@@ -14,7 +14,7 @@ import pytest
 
 from diaken_cli import bounds
 from diaken_cli.errors import VSphereError
-from diaken_cli.services.vsphere import properties, transport
+from diaken_cli.services.vsphere import changes, transport
 from diaken_cli.services.vsphere.session import connect
 from tests.integration.vsphere.records import (
     CONNECTING,
@@ -31,7 +31,7 @@ RECORDS = load()
 @pytest.fixture(autouse=True)
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "PAUSES", (0.0, 0.0, 0.0))
-    monkeypatch.setattr(properties, "LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(changes, "LEAST_SECONDS", 0.0)
 
 
 def carry_out(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from diaken_cli.errors import VSphereError
-from diaken_cli.services.vsphere import properties, transport
+from diaken_cli.services.vsphere import changes, transport
 from tests.integration.vsphere.records import load
 from tests.integration.vsphere.test_lying import carry_out, replacing
 
@@ -26,7 +26,7 @@ ALL = {"web01", "web02", "web03"}
 @pytest.fixture(autouse=True)
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "PAUSES", (0.0, 0.0, 0.0))
-    monkeypatch.setattr(properties, "LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(changes, "LEAST_SECONDS", 0.0)
 
 
 Change = Callable[[str, str], str]
