@@ -94,6 +94,7 @@ def test_a_deploy_says_what_was_deployed_and_where(cli: Cli) -> None:
         "name": "web09",
         "ip": "10.0.4.29",
         "prefix": 24,
+        "environment": "PROD",
         "vcenter": "main",
         "cpus": 1,
     }
@@ -121,7 +122,7 @@ def test_a_deploy_says_what_was_deployed_and_where(cli: Cli) -> None:
     assert about["started"] == "2024-11-24 03:00:00 UTC"
     for label, value in {
         "name": "web09",
-        "address": "10.0.4.29/24",
+        "address": "10.0.4.29/24, gateway 10.0.4.254",
         "DNS": "10.0.0.53, 10.0.0.54",
         "template": "/DC/vm/debian12",
         "hardware": "1 CPU, 2G memory, 60G disk",
