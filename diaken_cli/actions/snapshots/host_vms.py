@@ -313,9 +313,9 @@ class _VmIndex:
         matches = self._by_address.get(host.ip, [])
         if host.vm_uuid is not None:
             missing = f"VM not found: no VM has the instance UUID {host.vm_uuid}"
-            unreadable = [vm.name for vm in matches if not vm.readable]
-            if unreadable:
-                missing += f" ({', '.join(unreadable)} reports {host.ip}: its UUID can't be read)"
+            unknown = [vm.name for vm in matches if not vm.readable]
+            if unknown:
+                missing += f" ({', '.join(unknown)} reports {host.ip}: its UUID can't be read)"
             return self._by_uuid.get(host.vm_uuid.casefold(), missing)
         if len(matches) == 1:
             return matches[0]

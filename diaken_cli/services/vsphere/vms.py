@@ -121,11 +121,6 @@ def read_vm(session: Session, ref: str) -> VirtualMachine:
     return virtual_machine(ref, values, extra_config=True)
 
 
-def identity_of(session: Session, ref: str) -> Identity | None:
-    """The identity in a VM's `extraConfig`. Raises VSphereError (`gone`)."""
-    return read_vm(session, ref).identity
-
-
 def creation_time(session: Session, vm: VirtualMachine) -> datetime | None:
     """When a VM was created, by vCenter's clock: before vSphere 6.7, from its events.
 

@@ -46,6 +46,7 @@ def cli(tmp_path: Path, simulator: Simulator, session: Session, vm: VirtualMachi
     return cli
 
 
+IN_GROUP = ("--group", "web", "--environment", "PROD")
 REVERT = ("snapshots", "revert", "before", "--host", HOST, "--yes")
 
 
@@ -214,6 +215,14 @@ def test_a_power_on_that_is_refused_while_something_works_on_the_vm_is_given_aga
     simulator.order("taskfault", method="PowerOnVM_Task", fault=fault)
     assert cli.json(*REVERT)["status"] == "success"
     assert power_state(session, vm.ref) == "on"
+
+
+def test_a_host_of_a_group_without_a_vcenter_is_skipped(cli: Snapshotting) -> None:
+    cli.json("hosts", "add", "bare", *("--ip", "10.0.9.9"), *IN_GROUP)
+    for action in ("revert", "remove"):
+        run = cli.json("snapshots", action, "before", *IN_GROUP, "--yes", status=3)
+        status = {host["host"]: host["status"] for host in run["hosts"]}
+        assert (status["bare"], status[HOST]) == ("skipped", "success"), action
 
 
 def test_a_vm_is_powered_on_without_waiting_for_the_reverts_of_the_others(

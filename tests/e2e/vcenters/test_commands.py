@@ -54,6 +54,16 @@ def password_file(cli: Cli, content: str = PASSWORD) -> Path:
 # ── add, set, show, list ─────────────────────────────────────────────────────────────────────
 
 
+def test_an_empty_datacenter_adds_no_vcenter_without_a_limit(cli: Cli) -> None:
+    words = ("--server", "vc", "--username", "u", "--password-env", "A", "--no-test")
+    assert cli.mistakes(2, "vcenters", "add", "main", *words, "--datacenter", "") == [
+        "--datacenter"
+    ]
+    cli.json("vcenters", "add", "main", *words, "--datacenter", "DC0")
+    changed = cli.json("vcenters", "set", "main", "--datacenter", "", "--no-test")
+    assert changed["datacenter"] is None
+
+
 def test_a_vcenter_is_shown_without_its_secret(cli: Cli) -> None:
     shape = cli.json(
         *("vcenters", "add", "main", "--server", "vc.example.com", "--username", "u"),

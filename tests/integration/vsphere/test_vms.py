@@ -26,7 +26,6 @@ from diaken_cli.services.vsphere.vms import (
     by_uuid,
     destroy,
     find_vms,
-    identity_of,
     power_off,
     power_on,
     read_vm,
@@ -183,7 +182,7 @@ def test_a_new_vm_comes_up_at_its_address_and_goes_again(session: Session) -> No
     finish(session, power_off(session, ref))
     finish(session, destroy(session, ref))
     assert read_vms(session, [ref]) == {}
-    for look in (read_vm, identity_of, power_on):
+    for look in (read_vm, power_on):
         with pytest.raises(VSphereError) as gone:
             look(session, ref)
         assert gone.value.code == "gone"
@@ -210,8 +209,8 @@ def test_the_identity_is_found_also_on_copies_and_can_be_taken_off(session: Sess
     assert [vm.ref for vm in found] == [first, second]
     for _ in range(2):  # a repetition does no harm
         finish(session, remove_identity(session, second))
-    assert identity_of(session, second) is None
-    assert identity_of(session, first) == own
+    assert read_vm(session, second).identity is None
+    assert read_vm(session, first).identity == own
     assert (read_vm(session, second).extra_config or {})["lab.template"] == "debian12"
 
 
